@@ -26,6 +26,10 @@ BACKENDS ?= wgpu cubecl-cpu
 # pipelines/setup.sh may just have installed Rust, which rustup puts there.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
+# Stops for a setting that is missing, with the message $(1), unless all goals are among
+# those that need none: help, builds, and those in $(2).
+required = $(if $(filter-out help setup build test $(2),$(or $(MAKECMDGOALS),help)),$(error $(1)))
+
 include pipelines/$(CONFIG).mk
 
 # ---- verbs ------------------------------------------------------------------
@@ -35,7 +39,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  Settings, as in `make round-1 CONFIG=smollm2 METHOD=rjs`:'
-	@echo '  CONFIG=$(CONFIG)    $(patsubst pipelines/%.mk,%,$(filter-out %/round.mk %/run.mk %/tables.mk %/map.mk %/bench.mk %/real.mk,$(wildcard pipelines/*.mk))): settings are pipelines/CONFIG.mk'
+	@echo '  CONFIG=$(CONFIG)    $(patsubst pipelines/%.mk,%,$(shell grep -l '^START' pipelines/*.mk)): settings are pipelines/CONFIG.mk'
 	@echo '  METHOD=$(METHOD)     dpo, rjs or rrhf'
 	@echo '  FEATURES=       cuda or wgpu, to build that backend in'
 	@echo '  HH=, MODEL=     HH folder and model directory of real text, or names on the hub; ANSWERS=, golden answers'
@@ -110,5 +114,6 @@ setup:
 include pipelines/round.mk
 include pipelines/run.mk
 include pipelines/tables.mk
+include pipelines/seeds.mk
 include pipelines/map.mk
 include pipelines/bench.mk

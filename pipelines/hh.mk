@@ -11,8 +11,9 @@
 #          and reward models, the others those whose differences are reported
 # ANSWERS  golden answers by others; for other queries, the better HH response is used
 
-HH       ?= $(error HH is not set: make real CONFIG=hh HH=FOLDER MODEL=DIRECTORY)
-MODEL    ?= $(error MODEL is not set: make real CONFIG=hh HH=FOLDER MODEL=DIRECTORY)
+# `make clean` needs MODEL, which says what run to remove.
+HH       ?= $(call required,HH is not set: make real CONFIG=hh HH=FOLDER MODEL=DIRECTORY,clean)
+MODEL    ?= $(call required,MODEL is not set: make real CONFIG=hh HH=FOLDER MODEL=DIRECTORY,)
 RUN      ?= runs/hh/$(notdir $(patsubst %/,%,$(MODEL)))
 SEEDS    ?= 1 2 3
 TRAIN_SUBSETS ?= helpful-online helpful-rejection-sampled
@@ -30,5 +31,6 @@ LIMIT    ?= 576
 PROMPT_LIMIT ?= 384
 NEW_TOKENS ?= 192
 ANSWER_TOKENS ?= 192
+CEILING  ?= $(CEILING_OF_HH)
 
-include pipelines/real.mk
+include pipelines/text.mk

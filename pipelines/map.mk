@@ -119,14 +119,14 @@ $(MAP_SHARED:%=$(MAP)/%/linked) $(MAP_CELLS:%=$(MAP)/%/linked): $(MAP)/%/linked:
 # The map has built everything already. A stage that meets a number that is not finite notes
 # it in the run's file `diverged`.
 map_share = $(shell awk 'BEGIN { print $(1) / $(MAP_PAIRS_OF) }')
-map_play  = $(MAKE) --no-print-directory -o build RUN=$(@D)/run WORLD=$(MAP)/world-$(call map_value,voice,$*) \
+map_run   = $(MAKE) --no-print-directory -o build RUN=$(@D)/run WORLD=$(MAP)/world-$(call map_value,voice,$*) \
   SEED=$(call map_value,seed,$*) $(addprefix TEMPERATURE=,$(call map_value,temperature,$*)) \
   $(if $(call map_value,pairs,$*),RM_PAIRS=$(call map_share,$(call map_value,pairs,$*))) \
   $(if $(call map_value,beta-2,$*),'APO=--beta-2 $(call map_value,beta-2,$*)') \
   $(foreach it,SAMPLER RM_TRAIN ALIGNER JUDGE,'$(it)=pipelines/diverged.sh $($(it))')
 
 $(MAP_SHARED:%=$(MAP)/%/made): $(MAP)/%/made: $(MAP)/%/linked | map-begun build
-	+@$(map_play) $(call map_goal,$*) || [ -e $(@D)/run/diverged ]
+	+@$(map_run) $(call map_goal,$*) || [ -e $(@D)/run/diverged ]
 	@touch $@
 
 # A cell in which something diverged keeps all that can be made, and says so.
@@ -136,6 +136,6 @@ map_cell = voice=$(call map_value,voice,$*) temperature=$(call map_value,tempera
 map_noted = awk '!seen[$$0]++ { printf "%s%s", (n++ ? "; " : ""), $$0 }'
 
 $(MAP_CELLS:%=$(MAP)/%/made): $(MAP)/%/made: $(MAP)/%/linked | map-begun build
-	+@$(map_play) 'CELL=$(map_cell)' -k map-cell || { [ -e $(@D)/run/diverged ] && \
-	  $(map_play) 'CELL=$(map_cell)' "DIVERGED=$$($(map_noted) $(@D)/run/diverged)" map-diverged; }
+	+@$(map_run) 'CELL=$(map_cell)' -k map-cell || { [ -e $(@D)/run/diverged ] && \
+	  $(map_run) 'CELL=$(map_cell)' "DIVERGED=$$($(map_noted) $(@D)/run/diverged)" map-diverged; }
 	@touch $@

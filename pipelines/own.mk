@@ -16,8 +16,8 @@
 # between what worked at 135M (smollm2.mk) and the paper's values at 7B: set BATCH, RATE,
 # REWARD_RATE and TEMPERATURE to replace them.
 
-DATA     ?= $(error DATA is not set: make round-1 CONFIG=own DATA=FILE MODEL=DIRECTORY)
-MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=own DATA=FILE MODEL=DIRECTORY)
+DATA     ?= $(call required,DATA is not set: make round-1 CONFIG=own DATA=FILE MODEL=DIRECTORY,clean)
+MODEL    ?= $(call required,MODEL is not set: make round-1 CONFIG=own DATA=FILE MODEL=DIRECTORY,clean)
 TAKE     ?=
 COLUMNS  ?=
 SPLIT    ?= --train $(DATA) $(addprefix --columns ,$(COLUMNS)) --hold-out 10% --rm 40% --dev 5% \
@@ -47,4 +47,4 @@ template  = $(filter chat,$(call measured,MODEL))
 START    ?= $(if $(template),chat,sft)
 CHAT     ?= $(if $(template),--template chat)
 
-include pipelines/real.mk
+include pipelines/text.mk

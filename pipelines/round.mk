@@ -156,7 +156,7 @@ place_of = $(lastword $(subst =, ,$(1)))
 title_of = $(call name_of,$(filter %=$(1),$(TITLES)))
 
 METHODS := $(sort $(foreach row,$(TITLES),$(call place_of,$(row))))
-# To add a round, add its number here and a METHOD-k setting for each method in CONFIG.mk.
+# To add a round, add its number here and a METHOD-k setting for each method in mini.mk and text.mk.
 NUMBERS := 1 2 3
 ARMS    := $(METHODS) $(METHODS:%=apo-%) random
 ALIGNED := $(foreach arm,$(ARMS),$(NUMBERS:%=$(arm)-%))
@@ -216,7 +216,7 @@ $(ALIGNED:%=$(RUN)/%/policy/config.json): $(RUN)/%/policy/config.json: \
   $$(call reference_of,$$*) $$(call set,ALIGN ALIGNER $$(call settings_of,$$*)) | build
 	$(ALIGNER) $(call method_of,$*) --model $(word 2,$(^D)) --responses $< \
 	  $(addprefix --reference-log-probs ,$(call reference_of,$*)) \
-	  $(ALIGN) $($(call settings_of,$*)) $(if $(filter random-%,$*),--pairs random) $(model_out)
+	  $(ALIGN) $($(call settings_of,$*)) $(if $(filter random-%,$*),--pair-selection random) $(model_out)
 	@touch $@
 
 # What golden answers are worth without a reward model (Table 2)
@@ -267,7 +267,7 @@ $(RMS:%=$(RUN)/%.dev.json): $(RUN)/%.dev.json: $(RUN)/%/config.json $(SPLITS)/ap
 
 # The accuracy that people's errors leave on these pairs: in a generated world its annotators
 # are known; elsewhere CEILING says it
-CEILINGS := $(if $(QUALITY)$(CEILING),$(RUN)/test.ceiling.json $(RUN)/dev.ceiling.json)
+CEILINGS := $(if $(or $(QUALITY),$(CEILING)),$(RUN)/test.ceiling.json $(RUN)/dev.ceiling.json)
 
 $(CEILINGS): $(RUN)/%.ceiling.json: $(SPLITS)/apo.json $(if $(QUALITY),,$(call set,CEILING)) | build
 	$(if $(QUALITY),$(BIN)/$(QUALITY) --pairs $(SPLITS)/$*-pairs.parquet --ceiling --json,printf '%s\n' '$(CEILING)') > $@.new

@@ -16,7 +16,7 @@
 # stage takes what the machine multiplies faster.
 
 HH       ?=
-MODEL    ?= $(error MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY)
+MODEL    ?= $(call required,MODEL is not set: make round-1 CONFIG=smollm2 HH=FOLDER MODEL=DIRECTORY,clean)
 SUBSETS  ?= helpful-base harmless-base
 SIZES    ?= --take 600 --rm 250 --dev 80
 TEST     ?= 160
@@ -25,8 +25,8 @@ PARTS    ?= --hh $(HH) $(addprefix --subset ,$(SUBSETS)) --take-test $(TEST)
 else
 PARTS    ?= $(foreach it,$(SUBSETS),--train $(it)=$(call test_file,$(it))) --hold-out $(TEST)
 endif
-SPLIT    ?= $(if $(HH),$(PARTS),$(error HH is not set: make round-1 CONFIG=smollm2 \
-  HH=FOLDER MODEL=DIRECTORY, or SPLIT= with the arguments of hh-split)) $(SIZES) --seed $(SEED)
+SPLIT    ?= $(if $(HH),$(PARTS),$(call required,HH is not set: make round-1 CONFIG=smollm2 \
+  HH=FOLDER MODEL=DIRECTORY or SPLIT= with the arguments of hh-split,clean)) $(SIZES) --seed $(SEED)
 START    ?= chat
 BATCH    ?= 8
 # The rate is four times the paper's: at 5e-6, a model of this size hardly changes in so
@@ -40,6 +40,6 @@ PROMPT_LIMIT ?= 256
 NEW_TOKENS ?= 96
 ANSWER_TOKENS ?= 128
 
-CEILING ?= {"ceiling": 0.75, "source": "a quarter of HH is labelled the wrong way round, arXiv 2401.06080"}
+CEILING  ?= $(CEILING_OF_HH)
 
-include pipelines/real.mk
+include pipelines/text.mk

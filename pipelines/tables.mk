@@ -1,5 +1,5 @@
-# The rules of the paper's tables and Figure 5, and of the reward models that only they
-# need. Their rows are in run.mk.
+# The rules of the paper's tables and figures, of the reward models that only they need, and
+# of the report. Their rows are in run.mk.
 
 # ---- reward models of the ablations (section 4.2, Table 4) ------------------
 
@@ -74,33 +74,10 @@ $(RUN)/figure-5-quality.svg: $(call measures,$(TABLE_rounds)) | build
 figure-5: $(RUN)/figure-5.svg $(if $(QUALITY),$(RUN)/figure-5-quality.svg) ## RJS against APO-RJS over ROUNDS=3 rounds, as SVG (Figure 5)
 	@printf '%s\n' $^
 
-# ---- everything in a run, as one page ----------------------------------------
+# ---- what only the mini world can tell ---------------------------------------
 
-.PHONY: report
-report: | build ## Everything in RUN as one page: tables, figures, curves, dialogues
-	@$(describe)
-	@$(JUDGE) report --run $(RUN) --out $(RUN)/report.html
-
-# ---- claims, over seeds ------------------------------------------------------
-
-of_seed = $(SEEDS:%=$(RUN)/seeds/%/$(1).json)
-
-.PHONY: claims
-claims: $(RUN)/claims.json ## Which of the paper's claims hold over SEEDS='1 2 3 4 5'
-	@$(describe)
-	@$(JUDGE) claims --quiet --run $(RUN)
-
-$(RUN)/claims.json: $(call of_seed,table) | build
-	@$(describe)
-	$(JUDGE) claims --quiet --json --run $(RUN) > $@.new
-	@mv $@.new $@
-
-# A run of its own for each seed
-$(foreach it,table real,$(call of_seed,$(it))): $(RUN)/seeds/%.json: FORCE
-	+@$(MAKE) --no-print-directory RUN=$(RUN)/seeds/$(*D) SEED=$(*D) $@
-
-# Only the mini world can tell how often a reward model puts people's pairs in the true
-# order, and how good the samples are that it likes best.
+# How often a reward model puts people's pairs in the true order, and how good the samples
+# are that it likes best
 $(RUN)/true-pairs.parquet: $(SPLITS)/apo.json | build
 	$(BIN)/$(QUALITY) --pairs $(SPLITS)/test-pairs.parquet --out $@
 
@@ -113,24 +90,9 @@ $(RUN)/start/%.best.json: $(RUN)/start/%.parquet | build
 	$(BIN)/$(QUALITY) --responses $< --best --json > $@.new
 	@mv $@.new $@
 
-$(RUN)/table.json: $(call measures,$(TABLE_all)) | build
-	@$(call table,all) --json > $@.new
-	@mv $@.new $@
+# ---- everything in a run, as one page ----------------------------------------
 
-# ---- policies and reward models on real text, over seeds ---------------------
-
-.PHONY: real
-real: $(RUN)/real-seeds.json ## DPO, APO-DPO and random pairs over SEEDS='1 2 3', by pipelines/hh.md (CONFIG=hh)
-	@$(JUDGE) table --quiet --run $(RUN)/seeds/$(firstword $(SEEDS)) --table real
-	@echo
-	@$(over_seeds)
-
-over_seeds = $(JUDGE) seeds --quiet $(call of_seed,real) $(subst ~, ,$(DIFFERENCES:%=--difference '%'))
-
-$(RUN)/real-seeds.json: $(call of_seed,real) $(call set,SEEDS DIFFERENCES JUDGE) | build
-	$(over_seeds) --json > $@.new
-	@mv $@.new $@
-
-$(RUN)/real.json: $(call measures,$(TABLE_real)) | build
-	@$(call table,real) --json > $@.new
-	@mv $@.new $@
+.PHONY: report
+report: | build ## Everything in RUN as one page: tables, figures, curves, dialogues
+	@$(describe)
+	@$(JUDGE) report --run $(RUN) --out $(RUN)/report.html

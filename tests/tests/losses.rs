@@ -23,7 +23,7 @@ fn a_policy_that_is_its_reference_costs_what_a_margin_of_0_does() {
     let ln_2 = std::f32::consts::LN_2;
     for (i, (loss, expected)) in [
         ("dpo", ln_2),
-        ("dpo --pairs all", ln_2),
+        ("dpo --pair-selection all", ln_2),
         ("conservative", ln_2),
         ("robust --label-smoothing 0.25", ln_2),
         ("normalised --beta 2", ln_2),
@@ -263,7 +263,7 @@ fn peoples_pairs_are_learnt_from_without_a_reward_model() {
     assert!(manifest.contains("\"human\""), "{manifest}");
     for (more, expected) in [
         ("--responses scored.parquet", "cannot be used with"),
-        ("--pairs all", "cannot be used with"),
+        ("--pair-selection all", "cannot be used with"),
         (
             "--reference-log-probs reference.parquet",
             "cannot be used with",

@@ -82,7 +82,7 @@ fn the_plan_for_hh_has_each_stage_once_with_its_part_of_the_data() {
         ("start/base-scored.parquet", "rm-base "),
         ("/dpo-1/policy", "start/base-scored.parquet"),
         ("apo-dpo-1/policy", "start/scored.parquet"),
-        ("random-1/policy", "--pairs random"),
+        ("random-1/policy", "--pair-selection random"),
         ("/rjs-1/policy", "align rjs"),
         ("apo-rjs-1/policy", "align rjs"),
         ("golden-sft/policy", "--golden"),
@@ -187,7 +187,7 @@ fn a_small_run_gives_one_table_and_differences_over_seeds_and_is_not_repeated() 
     }
     let of_seed = |seed: u64, path: &str| run.join(format!("seeds/{seed}/{path}"));
     // Reward models that judge learn from all pairs, and are tested on all.
-    assert_eq!(rows::<Pair>(&of_seed(1, "data/train-pairs.parquet")), 48);
+    assert!(rows::<Pair>(&of_seed(1, "data/train-pairs.parquet")) >= 48);
     assert_eq!(rows::<Query>(&of_seed(1, "data/llm-queries.parquet")), 16);
     assert_eq!(rows::<Query>(&of_seed(1, "data/test-queries.parquet")), 8);
     assert!(rows::<Pair>(&of_seed(1, "data/test-pairs.parquet")) >= 16);
@@ -223,7 +223,7 @@ fn a_small_run_gives_one_table_and_differences_over_seeds_and_is_not_repeated() 
         .filter(|it| learns(&it))
         .collect();
     assert_eq!(learnt.len(), 1, "{learnt:?}");
-    assert!(learnt[0].contains("--pairs random"), "{learnt:?}");
+    assert!(learnt[0].contains("--pair-selection random"), "{learnt:?}");
 }
 
 #[test]

@@ -101,3 +101,31 @@ fn a_finished_round_is_not_repeated_and_a_setting_remakes_what_follows() {
     assert!(other.contains(&"align rjs".to_owned()), "{other:?}");
     assert!(!other.contains(&"align sft".to_owned()), "{other:?}");
 }
+
+#[test]
+fn every_configuration_lists_its_goals_and_builds_without_its_settings() {
+    let make = |arguments: &[&str]| stages::finish(&mut stages::make(arguments));
+    let help = make(&["help"]).stdout;
+    let configs = help
+        .lines()
+        .find_map(|it| it.trim().strip_prefix("CONFIG="));
+    let configs = configs.and_then(|it| it.split_once(':'));
+    let (configs, _) = configs.expect("help lists the configurations");
+    let configs: Vec<&str> = configs.split_whitespace().skip(1).collect();
+    assert!(configs.len() >= 4 && configs.contains(&"mini"), "{help}");
+    for config in configs {
+        let config = format!("CONFIG={config}");
+        for goal in ["help", "build"] {
+            let ran = make(&["-n", goal, &config]);
+            assert_eq!(ran.status, Some(0), "{config} {goal}: {}", ran.stderr);
+            assert!(ran.stderr.is_empty(), "{config} {goal}: {}", ran.stderr);
+        }
+        // Every round needs a model; the mini world has its own.
+        let ran = make(&["-n", "round-1", &config]);
+        assert_eq!(ran.status == Some(0), config == "CONFIG=mini", "{config}");
+        assert!(ran.status == Some(0) || ran.stderr.contains(" is not set"));
+    }
+    // It would remove the runs of all models.
+    let ran = make(&["-n", "clean", "CONFIG=hh"]);
+    assert!(ran.stderr.contains("MODEL is not set"), "{}", ran.stderr);
+}

@@ -203,7 +203,8 @@ pub struct Dpo {
     /// weight of one; random is one of these pairs, drawn by --seed. An empty
     /// response is never the better one
     #[arg(
-        long,
+        long = "pair-selection",
+        alias = "pairs",
         value_name = "WHICH",
         value_enum,
         default_value = "best-worst",

@@ -73,7 +73,7 @@ pub struct AccuracySummary {
     pub accuracy: BySubset<Accuracy>,
     /// How far stated probabilities are from the observed frequencies.
     pub calibration: BySubset<Calibration>,
-    /// The same share for a ruler that knows only length: the response with more
+    /// The same share for a baseline that knows only length: the response with more
     /// characters wins. Earlier versions did not print it.
     #[serde(default)]
     pub longer_wins: Option<BySubset<Accuracy>>,

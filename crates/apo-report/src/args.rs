@@ -84,8 +84,8 @@ Examples:
     judge seeds seeds/*/real.json --difference APO-DPO=DPO
 
 A row that only some of the seeds have is summed up over these; the interval (95 %,
-Student's t) needs two. `gain at like length` of a policy is above its start; a
-difference of two is how much further one of them is.
+Student's t) needs two. `gain at like length` is a policy's gain over its start. A
+difference compares two such gains.
 
 ",
     apo_stage::exit_status!(no output)

@@ -9,15 +9,12 @@ use serde::Serialize;
 
 use crate::args::ClaimsArgs;
 use crate::run_file::{ArtifactKind, RunFile};
-use crate::seed_tables::{Measure, SeedTable};
+use crate::seed_tables::{LEVEL, Measure, SeedTable};
 use crate::table::Row;
 
 mod contrasts;
 
 use contrasts::{CLAIMS, Contrast, Expected, PaperClaim};
-
-/// Level of the intervals.
-const LEVEL: f64 = 0.95;
 
 /// Prints for each of the paper's claims whether it holds.
 ///

@@ -19,9 +19,7 @@ use self::effects::Effect;
 use self::runs::MapRun;
 use crate::args::MapArgs;
 use crate::figure::MARKS;
-
-/// Level of the intervals, and of the tests.
-const LEVEL: f64 = 0.95;
+use crate::seed_tables::LEVEL;
 
 /// A map of conditions.
 #[derive(Debug, Serialize)]
@@ -66,20 +64,20 @@ fn check(dirs: &[PathBuf], runs: &[MapRun]) -> Result<()> {
     let Some((first_dir, first)) = all().next() else {
         return Err(bad_input("there are no runs; expected the runs of a map"));
     };
-    let commit = &first.played.commit;
-    if let Some((dir, other)) = all().find(|it| it.1.played.commit != *commit) {
+    let commit = &first.settings.commit;
+    if let Some((dir, other)) = all().find(|it| it.1.settings.commit != *commit) {
         return Err(bad_input(format!(
             "{first_dir} was made by commit {commit} and {dir} by commit {}; a map is of one \
-             commit: leave one of them out, or play both again",
-            other.played.commit
+             commit: leave one of them out, or run both again",
+            other.settings.commit
         )));
     }
-    let seeds: BTreeSet<u64> = runs.iter().map(|it| it.played.seed).collect();
+    let seeds: BTreeSet<u64> = runs.iter().map(|it| it.settings.seed).collect();
     for (at, (dir, run)) in all().enumerate() {
-        let own = &run.played;
-        let is_same = |it: &&MapRun| it.played.conditions == own.conditions;
+        let own = &run.settings;
+        let is_same = |it: &&MapRun| it.settings.conditions == own.conditions;
         let mut before = all().take(at);
-        let twin = before.find(|(_, it)| is_same(it) && it.played.seed == own.seed);
+        let twin = before.find(|(_, it)| is_same(it) && it.settings.seed == own.seed);
         if let Some((other, _)) = twin {
             return Err(bad_input(format!(
                 "{other} and {dir} are of the same cell and seed; expected each once"
@@ -88,13 +86,13 @@ fn check(dirs: &[PathBuf], runs: &[MapRun]) -> Result<()> {
         let found: BTreeSet<u64> = runs
             .iter()
             .filter(is_same)
-            .map(|it| it.played.seed)
+            .map(|it| it.settings.seed)
             .collect();
         let missing: Vec<String> = seeds.difference(&found).map(u64::to_string).collect();
         if !missing.is_empty() {
             return Err(bad_input(format!(
                 "the cell of {dir} ({}) lacks the seeds {}, which other cells have; `make map` \
-                 plays every seed in every cell",
+                 runs every seed in every cell",
                 own.conditions,
                 join_names(missing, 5)
             )));
@@ -111,15 +109,15 @@ fn check(dirs: &[PathBuf], runs: &[MapRun]) -> Result<()> {
 impl Map {
     /// Sums up runs that make up one map.
     fn of(mut runs: Vec<MapRun>) -> Self {
-        let key = |run: &MapRun| (run.played.conditions.values(), run.played.seed);
+        let key = |run: &MapRun| (run.settings.conditions.values(), run.settings.seed);
         runs.sort_by(|a, b| {
             let order = key(a).partial_cmp(&key(b));
             order.expect("conditions are finite")
         });
-        let commit = runs.first().map(|it| it.played.commit.clone());
-        let seeds: BTreeSet<u64> = runs.iter().map(|it| it.played.seed).collect();
+        let commit = runs.first().map(|it| it.settings.commit.clone());
+        let seeds: BTreeSet<u64> = runs.iter().map(|it| it.settings.seed).collect();
         let mut cells: Vec<Cell> = runs
-            .chunk_by(|a, b| a.played.conditions == b.played.conditions)
+            .chunk_by(|a, b| a.settings.conditions == b.settings.conditions)
             .map(Cell::of)
             .collect();
         cells::correct(&mut cells);
@@ -156,7 +154,7 @@ mod tests {
     pub(super) fn run(conditions: &str, seed: u64, lead: f64) -> MapRun {
         let text = format!("{conditions} seed={seed} commit=abc");
         MapRun {
-            played: text.parse().unwrap(),
+            settings: text.parse().unwrap(),
             diverged: None,
             qualities: [Some(0.5); POLICIES.len()],
             differences: [Some(lead); CONTRASTS.len()],
@@ -176,7 +174,7 @@ mod tests {
     #[test]
     fn runs_of_different_commits_are_no_map() {
         let mut runs = vec![run(CELL, 1, 0.1), run(CELL, 2, 0.1)];
-        runs[1].played.commit = "def".to_owned();
+        runs[1].settings.commit = "def".to_owned();
         let expected = "runs/0 was made by commit abc and runs/1 by commit def";
         assert!(refused(runs).contains(expected));
     }

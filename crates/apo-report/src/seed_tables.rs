@@ -8,6 +8,9 @@ use apo_stage::bad_input;
 use crate::measures::read_json;
 use crate::table::Row;
 
+/// Level of intervals over seeds, and of tests on them.
+pub const LEVEL: f64 = 0.95;
+
 /// The table of a seed.
 pub struct SeedTable<'a> {
     path: &'a Path,

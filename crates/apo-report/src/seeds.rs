@@ -6,10 +6,7 @@ use apo_stage::{bad_input, format_table, join_names, print_result};
 use serde::Serialize;
 
 use crate::args::SeedsArgs;
-use crate::seed_tables::{Measure, SeedTable};
-
-/// Level of the intervals.
-const LEVEL: f64 = 0.95;
+use crate::seed_tables::{LEVEL, Measure, SeedTable};
 
 /// How many rows an error names at most.
 const MOST_NAMED: usize = 20;

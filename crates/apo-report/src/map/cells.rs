@@ -4,9 +4,9 @@ use apo_measures::{Interval, holm, interval, mean, p_value};
 use apo_stage::format_table;
 use serde::Serialize;
 
-use super::LEVEL;
 use super::conditions::Conditions;
 use super::runs::{CONTRASTS, MapRun, POLICIES};
+use crate::seed_tables::LEVEL;
 
 /// The conditions of a cell, and what its runs found.
 #[derive(Debug, Serialize)]
@@ -99,7 +99,7 @@ impl Cell {
             .iter()
             .filter_map(|run| {
                 Some(Divergence {
-                    seed: run.played.seed,
+                    seed: run.settings.seed,
                     problem: run.diverged.clone()?,
                 })
             })
@@ -126,7 +126,7 @@ impl Cell {
             }
         });
         Self {
-            conditions: runs[0].played.conditions,
+            conditions: runs[0].settings.conditions,
             policies: policies.collect(),
             differences: differences.collect(),
             diverged,

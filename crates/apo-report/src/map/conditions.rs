@@ -36,7 +36,7 @@ pub enum Axis {
 
 /// A run's conditions, its seed, and the commit that made it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Played {
+pub struct CellSettings {
     pub conditions: Conditions,
     pub seed: u64,
     pub commit: String,
@@ -87,7 +87,7 @@ impl Display for Conditions {
     }
 }
 
-impl FromStr for Played {
+impl FromStr for CellSettings {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn conditions_are_numbers_however_they_are_spelled() {
-        let found: Played = GOOD.parse().unwrap();
+        let found: CellSettings = GOOD.parse().unwrap();
         assert_eq!((found.seed, found.commit.as_str()), (21, "abc"));
         assert_eq!(found.conditions.values(), [0.5, 5.0, 1.0, 10.0]);
         let written = found.conditions.to_string();
@@ -172,14 +172,14 @@ mod tests {
             (("pairs=5", "pairs"), "`pairs` is not NAME=VALUE"),
         ] {
             let text = GOOD.replace(change.0, change.1);
-            let problem = text.parse::<Played>().unwrap_err();
+            let problem = text.parse::<CellSettings>().unwrap_err();
             assert!(problem.contains(expected), "{text}: {problem}");
         }
     }
 
     #[test]
     fn cells_that_differ_in_one_condition_are_like_but_for_it() {
-        let of = |text: &str| text.parse::<Played>().unwrap().conditions;
+        let of = |text: &str| text.parse::<CellSettings>().unwrap().conditions;
         let (one, other) = (of(GOOD), of(&GOOD.replace("pairs=5", "pairs=40")));
         assert!(one.is_like_but_for(Axis::Pairs, &other));
         assert!(!one.is_like_but_for(Axis::Voice, &other));

@@ -5,10 +5,10 @@ use apo_measures::{Interval, holm, interval, p_value};
 use apo_stage::format_table;
 use serde::Serialize;
 
-use super::LEVEL;
 use super::cells::{Cell, write_interval, write_p};
 use super::conditions::Axis;
 use super::runs::CONTRASTS;
+use crate::seed_tables::LEVEL;
 
 /// How much the lead changes from the first value of a condition to its last.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use apo_measures::{AccuracySummary, Estimate, Gain};
 use apo_stage::{ScoredAnswers, bad_input};
 
-use super::conditions::{Played, SETTING};
+use super::conditions::{CellSettings, SETTING};
 use crate::measures::{self, read_json};
 use crate::run_file::{ArtifactKind, RunFile};
 
@@ -52,7 +52,7 @@ const fn contrast(of: &'static str, against: &'static str, by: By) -> Contrast {
 /// A run of a map.
 #[derive(Debug)]
 pub struct MapRun {
-    pub played: Played,
+    pub settings: CellSettings,
     /// What diverged.
     pub diverged: Option<String>,
     /// The true quality of [`POLICIES`].
@@ -131,12 +131,12 @@ impl MapRun {
                  expected a run that `make map` made"
             ))
         })?;
-        let played = text.parse().map_err(|problem| {
+        let settings = text.parse().map_err(|problem| {
             bad_input(format!("{at}: setting {SETTING} is `{text}`: {problem}"))
         })?;
         let diverged = run.settings.get(DIVERGED).filter(|it| !it.is_empty());
         let mut found = Self {
-            played,
+            settings,
             diverged: diverged.cloned(),
             qualities: [None; POLICIES.len()],
             differences: [None; CONTRASTS.len()],

@@ -41,3 +41,4 @@ JUDGE_SERVER =
 QUALITY  :=
 # How often people are right about such pairs, and who says so, as JSON; nothing if unknown
 CEILING  ?=
+CEILING_OF_HH = {"ceiling": 0.75, "source": "a quarter of HH is labelled the wrong way round, arXiv 2401.06080"}
