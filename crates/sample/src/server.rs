@@ -204,7 +204,7 @@ impl Server<'_> {
             |(query_id, request)| {
                 signals::check()?;
                 let stops = || signals::check().is_err();
-                let outcome = endpoint.ask(&request, &stops).map_err(told)?;
+                let outcome = endpoint.ask(&request, &stops).map_err(with_hint)?;
                 let mut lacking = 0;
                 if let Outcome::Failed(_) = &outcome {
                     lacking = u64::from(request.n);
@@ -270,8 +270,9 @@ struct Found {
     lacking: u64,
 }
 
-/// Turns an endpoint's error into the stage's. A refusal may be one of the kind of request.
-fn told(error: EndpointError) -> Error {
+/// Turns an endpoint's error into the stage's, with what may be wrong where a server refuses
+/// the kind of request.
+fn with_hint(error: EndpointError) -> Error {
     let status = match &error {
         EndpointError::Refused { status, .. } => Some(*status),
         _ => None,

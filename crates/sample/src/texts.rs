@@ -17,7 +17,7 @@ use apo_tables::Finish;
 use crate::table::Sampled;
 
 /// Most tokens of a character that is not whole: llama.cpp leaves them out where a text ends.
-const OF_CHARACTER: usize = 3;
+const MOST_CHARACTER_TOKENS: usize = 3;
 
 /// Reads texts as responses.
 #[derive(Debug)]
@@ -51,14 +51,14 @@ impl<'a> Texts<'a> {
         })
     }
 
-    /// Returns the response that a text of at most `most` tokens is. `n_tokens` is the number
+    /// Returns the response that a text of at most `max_tokens` tokens is. `n_tokens` is the number
     /// of its tokens, if the server tells it.
     ///
     /// # Errors
     ///
     /// When the tokenizer fails, when an id is beyond the vocabulary, so that the server has
     /// another model, or when the server's context ended the text too early.
-    pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>, most: u32) -> Result<Sampled> {
+    pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>, max_tokens: u32) -> Result<Sampled> {
         let Some(ids) = &drawn.ids else {
             return Ok(self.without_ids(drawn, n_tokens));
         };
@@ -92,10 +92,10 @@ impl<'a> Texts<'a> {
             finish: said(drawn, Finish::Stop),
         });
         // Where a server counts, this was seen when it answered.
-        let is_short = ids.len() + OF_CHARACTER < most as usize;
+        let is_short = ids.len() + MOST_CHARACTER_TOKENS < max_tokens as usize;
         if end.finish == Finish::Length && n_tokens.is_none() && is_short {
             return Err(bad_input(format!(
-                "the server's context ended a text after {} of {most} tokens; remove the journal, \
+                "the server's context ended a text after {} of {max_tokens} tokens; remove the journal, \
                  and raise the context (vLLM: --max-model-len; llama.cpp: --ctx-size, which all \
                  its slots share), or ask for shorter prompts or texts",
                 ids.len()
@@ -225,8 +225,8 @@ mod tests {
     fn read(drawn: &Drawn, n_tokens: Option<u64>) -> Sampled {
         let tokenizer = tokenizer();
         let texts = Texts::new(Path::new(DIR), &tokenizer).expect("the fixture has a config");
-        let most = drawn.ids.as_ref().map_or(9, Vec::len) as u32;
-        let found = texts.sampled(drawn, n_tokens, most);
+        let max_tokens = drawn.ids.as_ref().map_or(9, Vec::len) as u32;
+        let found = texts.sampled(drawn, n_tokens, max_tokens);
         found.expect("the ids are known")
     }
 
