@@ -19,13 +19,14 @@ use apo_tests::stages::{finish, folder, succeed, workspace};
 use serde_json::{Value, json};
 
 /// Architectures: the `model_type` and the class of policies.
-const ARCHITECTURES: [(&str, &str); 6] = [
+const ARCHITECTURES: [(&str, &str); 7] = [
     ("llama", "LlamaForCausalLM"),
     ("mistral", "MistralForCausalLM"),
     ("qwen2", "Qwen2ForCausalLM"),
     ("qwen3", "Qwen3ForCausalLM"),
     ("smollm3", "SmolLM3ForCausalLM"),
     ("olmo2", "Olmo2ForCausalLM"),
+    ("seed_oss", "SeedOssForCausalLM"),
 ];
 
 /// How a policy of each method and a reward model come about, in the folder `M`.
@@ -112,6 +113,10 @@ fn config(model_type: &str) -> Value {
         "qwen3" => config["head_dim"] = json!(48),
         // llama.cpp knows no tied ones.
         "olmo2" => config["tie_word_embeddings"] = json!(false),
+        "seed_oss" => {
+            config["attention_bias"] = json!(true);
+            config["residual_dropout"] = json!(0.0);
+        }
         _ => {}
     }
     config

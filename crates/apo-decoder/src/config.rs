@@ -50,6 +50,8 @@ pub struct ModelConfig {
     pub num_key_value_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
+    /// Whether queries, keys and values have biases.
+    pub has_biases: bool,
     /// Added to the mean square of the norms.
     pub rms_norm_eps: f64,
     /// Position embedding.
@@ -132,6 +134,7 @@ impl ModelConfig {
             num_attention_heads,
             num_key_value_heads,
             head_dim,
+            has_biases: fields.biases(),
             rms_norm_eps: fields.number_in(None, "rms_norm_eps", Some(defaults.rms_norm_eps)),
             rope: fields.rope(max_position_embeddings),
             positions: fields.positions(num_hidden_layers),

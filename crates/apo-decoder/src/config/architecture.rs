@@ -19,7 +19,8 @@ pub struct Architecture {
     pub reward_class: &'static str,
     /// Other names in `architectures` of a policy, or of only the trunk.
     pub aliases: &'static [&'static str],
-    /// Whether queries, keys and values have biases.
+    /// Whether queries, keys and values have biases; where `keys` names `attention_bias`, what
+    /// its absence means.
     pub has_biases: bool,
     /// Norms of queries and keys.
     pub head_norms: Option<HeadNorms>,
@@ -63,6 +64,8 @@ pub struct Defaults {
     pub window: Option<u64>,
     /// `use_sliding_window`
     pub uses_window: bool,
+    /// Dropouts that an absent field turns on.
+    pub dropouts: &'static [(&'static str, f64)],
 }
 
 /// `models/llama` of `transformers`.
@@ -87,6 +90,7 @@ pub const LLAMA: Architecture = Architecture {
         pad: None,
         window: None,
         uses_window: true,
+        dropouts: &[],
     },
 };
 
@@ -180,10 +184,45 @@ pub const OLMO2: Architecture = Architecture {
     ..LLAMA
 };
 
+/// `models/seed_oss`: a LLaMA whose queries, keys and values have biases unless the config says
+/// otherwise. Biases of `o_proj` and of the feed-forward network are refused.
+pub const SEED_OSS: Architecture = Architecture {
+    name: "Seed-OSS",
+    model_type: "seed_oss",
+    policy_class: "SeedOssForCausalLM",
+    reward_class: "SeedOssForSequenceClassification",
+    aliases: &["SeedOssModel"],
+    has_biases: true,
+    keys: &["attention_bias"],
+    defaults: Defaults {
+        kv_heads: Some(8),
+        head_dim: Some(128),
+        max_positions: 524_288,
+        pad: Some(1),
+        dropouts: &[("attention_dropout", 0.1), ("residual_dropout", 0.1)],
+        ..LLAMA.defaults
+    },
+    ..LLAMA
+};
+
 /// All supported architectures.
-pub const ALL: [&Architecture; 6] = [&LLAMA, &MISTRAL, &QWEN2, &QWEN3, &SMOLLM3, &OLMO2];
+pub const ALL: [&Architecture; 7] = [
+    &LLAMA, &MISTRAL, &QWEN2, &QWEN3, &SMOLLM3, &OLMO2, &SEED_OSS,
+];
 
 impl Fields<'_> {
+    /// Reads whether queries, keys and values have biases.
+    pub(super) fn biases(&mut self) -> bool {
+        let Architecture {
+            has_biases, keys, ..
+        } = *self.architecture;
+        if keys.contains(&"attention_bias") {
+            self.flag("attention_bias", has_biases)
+        } else {
+            has_biases
+        }
+    }
+
     /// Reads the family of models, or takes LLaMA after a fault.
     pub(super) fn read_architecture(&mut self) {
         let of_type = |name: &str| ALL.into_iter().find(|it| it.model_type == name);
@@ -233,8 +272,8 @@ mod tests {
     use apo_kernels::Positions;
     use serde_json::json;
 
-    use super::super::ModelConfig;
     use super::super::tests::{object, small};
+    use super::super::{Head, ModelConfig};
     use super::*;
 
     /// Reads the small config of an architecture with other fields.
@@ -245,6 +284,8 @@ mod tests {
             "architectures": [architecture.policy_class],
             "sliding_window": null,
         })));
+        let dropouts = architecture.defaults.dropouts.iter();
+        raw.extend(dropouts.map(|(name, _)| ((*name).to_owned(), json!(0.0))));
         raw.extend(object(fields.clone()));
         ModelConfig::from_json(raw).map_err(|faults| faults.join("; "))
     }
@@ -259,6 +300,7 @@ mod tests {
             (&QWEN3, 32, 128, 1e-6, 1e4, 32_768, false),
             (&SMOLLM3, 4, 2, 1e-6, 2e6, 32_768, true),
             (&OLMO2, 64, 2, 1e-5, 1e4, 2048, false),
+            (&SEED_OSS, 8, 128, 1e-6, 1e4, 524_288, false),
         ] {
             let sizes = json!({"hidden_size": 128, "num_attention_heads": 64});
             let config = with(architecture, &sizes).expect(architecture.name);
@@ -348,9 +390,73 @@ mod tests {
     #[test]
     fn biases_that_the_class_adds_by_a_flag_are_refused() {
         let fields = json!({"attention_bias": true, "num_key_value_heads": 4});
-        for architecture in ALL {
+        for architecture in ALL.into_iter().filter(|it| **it != SEED_OSS) {
             let message = with(architecture, &fields).expect_err(architecture.name);
             assert!(message.contains("`attention_bias` is true"), "{message}");
+        }
+    }
+
+    #[test]
+    fn seed_oss_has_biases_of_queries_keys_and_values_by_a_flag() {
+        let read = |fields: &Value| {
+            let mut all = object(json!({"num_key_value_heads": 4}));
+            all.extend(object(fields.clone()));
+            with(&SEED_OSS, &Value::Object(all))
+        };
+        for (fields, has_biases) in [
+            (json!({}), true),
+            (json!({"attention_bias": true}), true),
+            (json!({"attention_bias": false}), false),
+            (
+                json!({"attention_out_bias": false, "mlp_bias": false}),
+                true,
+            ),
+        ] {
+            let config = read(&fields).expect("it is supported");
+            let parameters = config.parameters(Head::LanguageModel);
+            let biases = parameters.iter().map(|(name, _)| name.as_str());
+            let biases: Vec<&str> = biases.filter(|name| name.ends_with("bias")).collect();
+            assert_eq!(biases.len(), if has_biases { 6 } else { 0 }, "{biases:?}");
+            let of = |name: &&str| {
+                ["q_proj", "k_proj", "v_proj"]
+                    .iter()
+                    .any(|it| name.contains(it))
+            };
+            assert!(biases.iter().all(of), "{biases:?}");
+        }
+        for (fields, named) in [
+            (json!({"attention_bias": 1}), "`attention_bias` is 1"),
+            (
+                json!({"attention_out_bias": true}),
+                "`attention_out_bias` is true",
+            ),
+            (json!({"mlp_bias": true}), "`mlp_bias` is true"),
+            (
+                json!({"attention_dropout": 0.1}),
+                "`attention_dropout` is 0.1",
+            ),
+            (
+                json!({"residual_dropout": 0.1}),
+                "`residual_dropout` is 0.1",
+            ),
+        ] {
+            let message = read(&fields).expect_err(named);
+            assert!(message.contains(named), "{message}");
+        }
+    }
+
+    #[test]
+    fn dropouts_that_an_absent_field_turns_on_are_refused() {
+        let mut raw = small();
+        raw.extend(object(
+            json!({"model_type": "seed_oss", "num_key_value_heads": 4}),
+        ));
+        let faults = ModelConfig::from_json(raw).expect_err("dropouts by default");
+        for named in [
+            "`attention_dropout` is missing, which means 0.1 in Seed-OSS",
+            "`residual_dropout` is missing, which means 0.1 in Seed-OSS",
+        ] {
+            assert!(faults.join("; ").contains(named), "{faults:?}");
         }
     }
 }

@@ -100,7 +100,8 @@ fn advice(name: &str) -> &'static str {
     }
 }
 
-/// Refuses every key of an unsupported feature, unless it is off.
+/// Refuses every key of an unsupported feature, unless it is off, and every absent one that
+/// would turn a dropout on.
 pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
     for (name, value) in raw {
         let Some(Known::Refused(off, what)) = known(name) else {
@@ -117,6 +118,16 @@ pub(super) fn refuse(fields: &mut Fields, raw: &Map<String, Value>) {
             off.shown(),
             advice(name)
         ));
+    }
+    let architecture = fields.architecture;
+    for (name, value) in architecture.defaults.dropouts {
+        if !fields.has(name) {
+            fields.fault(format!(
+                "`{name}` is missing, which means {value} in {}{}",
+                architecture.name,
+                advice(name)
+            ));
+        }
     }
 }
 

@@ -16,7 +16,7 @@ impl ModelConfig {
         let query = self.num_attention_heads * self.head_dim;
         let key = self.num_key_value_heads * self.head_dim;
         let architecture = self.architecture;
-        let bias = |name, size| architecture.has_biases.then_some((name, [size]));
+        let bias = |name, size| self.has_biases.then_some((name, [size]));
         let head_norm = |name, all| {
             let size = |norms| match norms {
                 HeadNorms::Each => self.head_dim,

@@ -177,8 +177,8 @@ pub(super) fn foreign(name: &str, num_hidden_layers: usize) -> Foreign {
     }
     if name.rsplit('.').next() == Some("bias") {
         return Foreign::Other(
-            "biases, which the config's `model_type` does not have here (`attention_bias` and \
-             `mlp_bias` are not supported)",
+            "biases, which a model of this config does not have here (`attention_out_bias`, \
+             `mlp_bias` and LLaMA's `attention_bias` are not supported)",
         );
     }
     if name.starts_with("encoder.") || name.starts_with("decoder.") {

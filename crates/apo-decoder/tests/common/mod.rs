@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The small models whose values are PyTorch's, each with the entry of
 /// [`reference`] that holds these.
-pub const MODELS: [(&str, &str); 9] = [
+pub const MODELS: [(&str, &str); 10] = [
     ("base", "base"),
     ("sharded", "base"),
     ("llama3", "llama3"),
@@ -24,10 +24,13 @@ pub const MODELS: [(&str, &str); 9] = [
     ("qwen3", "qwen3"),
     ("smollm3", "smollm3"),
     ("olmo2", "olmo2"),
+    ("seed_oss", "seed_oss"),
 ];
 
 /// Those of [`MODELS`] that are not kept as files, and of which there are reward models.
-pub const DRAWN: [&str; 6] = ["wide", "mistral", "qwen2", "qwen3", "smollm3", "olmo2"];
+pub const DRAWN: [&str; 7] = [
+    "wide", "mistral", "qwen2", "qwen3", "smollm3", "olmo2", "seed_oss",
+];
 
 /// A small reward model's directory; one of [`DRAWN`].
 pub fn tiny_reward(name: &str) -> PathBuf {
