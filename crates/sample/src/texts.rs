@@ -58,7 +58,12 @@ impl<'a> Texts<'a> {
     ///
     /// When the tokenizer fails, when an id is beyond the vocabulary, so that the server has
     /// another model, or when the server's context ended the text too early.
-    pub fn sampled(&self, drawn: &Drawn, n_tokens: Option<u64>, max_tokens: u32) -> Result<Sampled> {
+    pub fn sampled(
+        &self,
+        drawn: &Drawn,
+        n_tokens: Option<u64>,
+        max_tokens: u32,
+    ) -> Result<Sampled> {
         let Some(ids) = &drawn.ids else {
             return Ok(self.without_ids(drawn, n_tokens));
         };
