@@ -487,7 +487,7 @@ fn a_value_that_makes_no_sense_is_wrong_usage() {
         (RM_TRAIN, "--checkpoint-minutes=inf"),
         (RM_TRAIN, "--beta-2=-1"),
         (DPO, "--beta=nan"),
-        (DPO, "--pairs=some"),
+        (DPO, "--pair-selection=some"),
         (SCORE, "--device=gpu"),
         (SCORE, "--device=cuda:first"),
         (SAMPLE, "--threads=0"),
