@@ -133,10 +133,8 @@ impl Cleaner<'_> {
             pairs.map(|it| it.and_then(checked)).collect::<Vec<_>>()
         };
         let name = source.name();
-        let mut n_records = 0;
         let file = open(source, columns, PREFERENCE_FIELDS, PREFERENCE_FORMS)?;
-        let unused = each_batch(file, parse, |records, pairs| {
-            n_records += records.len();
+        let unused = each_batch(source, file, progress, parse, |records, pairs| {
             for (record, pairs) in records.iter().zip(pairs) {
                 for read in pairs {
                     counts.dialogues += 1;
@@ -156,12 +154,9 @@ impl Cleaner<'_> {
                     }
                 }
             }
-            progress.inc(records.len() as u64);
-            signals::check()?;
             Ok(())
         })?;
         taken.unused.add(unused);
-        warn_if_empty(source, n_records);
         Ok(())
     }
 
@@ -181,10 +176,8 @@ impl Cleaner<'_> {
             Ok::<_, Fault>(read)
         };
         let name = source.name();
-        let mut n_records = 0;
         let file = open(source, columns, QUERY_FIELDS, QUERY_FORMS)?;
-        let unused = each_batch(file, parse, |records, queries| {
-            n_records += records.len();
+        let unused = each_batch(source, file, progress, parse, |records, queries| {
             for (record, read) in records.iter().zip(queries) {
                 counts.prompts += 1;
                 let read = read.and_then(|read| {
@@ -201,12 +194,9 @@ impl Cleaner<'_> {
                     }
                 }
             }
-            progress.inc(records.len() as u64);
-            signals::check()?;
             Ok(())
         })?;
         taken.unused.add(unused);
-        warn_if_empty(source, n_records);
         Ok(())
     }
 }
@@ -283,19 +273,12 @@ fn open(
     Ok(file)
 }
 
-fn warn_if_empty(source: &Source, n_records: usize) {
-    if n_records == 0 {
-        warn_once(&format!(
-            "{} is empty: no row was read from it",
-            source.path.display()
-        ));
-    }
-}
-
 /// Calls `each` with batches of a file, in order. One thread reads and decompresses,
 /// and all threads parse. Returns the columns with text that were not read.
 fn each_batch<T: Send>(
+    source: &Source,
     mut file: apo_import::Source,
+    progress: &mut Progress,
     parse: impl Fn(&Record) -> T + Sync,
     mut each: impl FnMut(&[Record], Vec<T>) -> Result<()>,
 ) -> Result<Vec<String>> {
@@ -314,10 +297,20 @@ fn each_batch<T: Send>(
         thread::Builder::new()
             .spawn_scoped(scope, read)
             .context("cannot start a thread; `ulimit -u` shows how many the system allows")?;
+        let mut is_empty = true;
         for batch in receiver {
             let records = batch?;
             let parsed = records.par_iter().map(&parse).collect();
             each(&records, parsed)?;
+            is_empty &= records.is_empty();
+            progress.inc(records.len() as u64);
+            signals::check()?;
+        }
+        if is_empty {
+            warn_once(&format!(
+                "{} is empty: no row was read from it",
+                source.path.display()
+            ));
         }
         Ok(unused)
     })
