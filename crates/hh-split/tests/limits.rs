@@ -2,20 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod common;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use apo_tables::{Pair, Query, Reader, Row};
+use apo_tables::{Pair, Query, Row};
 use serde_json::{Value, json};
+
+use common::{fresh_dir, hh_split, rows};
 
 /// Returns a folder with 60 training pairs, 20 test pairs and 30 queries, each on a question
 /// of its own.
 fn data(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("limits-{test}"));
-    let _ = fs::remove_dir_all(&dir); // absent on the first run
-    fs::create_dir_all(&dir).unwrap();
+    let dir = fresh_dir(&format!("limits-{test}"));
     let pair = |i: usize| {
         json!({"prompt": format!("Question {i}?"), "chosen": "Yes.", "rejected": "No."}).to_string()
     };
@@ -25,18 +26,6 @@ fn data(test: &str) -> PathBuf {
     write("e.jsonl", (60..80).map(pair).collect());
     write("p.jsonl", (80..110).map(prompt).collect());
     dir
-}
-
-/// Runs the stage: its exit status, its result, what it said.
-fn hh_split(dir: &Path, args: &str) -> (Option<i32>, String, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
-        .current_dir(dir)
-        .args(args.split_whitespace())
-        .stdin(Stdio::null())
-        .output()
-        .expect("cargo has built the binary");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (out.status.code(), text(&out.stdout), text(&out.stderr))
 }
 
 fn counts(dir: &Path, args: &str) -> Value {
@@ -51,8 +40,7 @@ fn sizes<const N: usize>(counts: &Value, tables: [&str; N]) -> [u64; N] {
 }
 
 fn keys<R: Row>(path: &Path, key: impl Fn(R) -> String) -> HashSet<String> {
-    let rows = Reader::<R>::open(path).unwrap();
-    rows.map(|it| key(it.unwrap())).collect()
+    rows(path).into_iter().map(key).collect()
 }
 
 fn queries(dir: &Path, table: &str) -> HashSet<String> {

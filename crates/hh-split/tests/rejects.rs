@@ -2,37 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod common;
 
-use apo_tables::{Pair, Reader, Reject, Row};
+use std::fs;
+use std::path::Path;
+
+use apo_tables::{Pair, Reject};
 use serde_json::{Value, json};
 
-/// Returns an empty folder of this test's own.
-fn fresh_dir(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("rejects-{test}"));
-    let _ = fs::remove_dir_all(&dir); // absent on the first run
-    fs::create_dir_all(&dir).unwrap();
-    dir
-}
-
-/// Runs the stage: its exit status, its result, what it said.
-fn hh_split(dir: &Path, args: &str) -> (Option<i32>, String, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
-        .current_dir(dir)
-        .args(args.split_whitespace())
-        .stdin(Stdio::null())
-        .output()
-        .expect("cargo has built the binary");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (out.status.code(), text(&out.stdout), text(&out.stderr))
-}
-
-fn rows<R: Row>(path: &Path) -> Vec<R> {
-    let rows = Reader::<R>::open(path).unwrap();
-    rows.map(Result::unwrap).collect()
-}
+use common::{fresh_dir, hh_split, rows};
 
 fn write(dir: &Path, name: &str, rows: impl IntoIterator<Item = Value>) {
     let lines: Vec<String> = rows.into_iter().map(|row| row.to_string()).collect();
@@ -45,7 +23,7 @@ fn good(i: usize) -> Value {
 
 #[test]
 fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
-    let dir = fresh_dir("folder");
+    let dir = fresh_dir("rejects-folder");
     fs::create_dir_all(dir.join("data")).unwrap();
     let line = |n: usize| format!("--train data --rm 50% --dev 0 --out out-{n}");
     for (i, name) in ["train-0.jsonl", "train-1.jsonl", "attested.jsonl"]
@@ -97,7 +75,7 @@ fn a_folder_gives_the_files_of_its_part_and_names_what_is_not_read() {
 
 #[test]
 fn the_files_of_a_folder_are_found_whatever_the_case_of_their_names() {
-    let dir = fresh_dir("cases");
+    let dir = fresh_dir("rejects-cases");
     fs::create_dir_all(dir.join("data")).unwrap();
     for (i, name) in ["a.jsonl", "PART-2.JSONL", "part-3.Jsonl"]
         .iter()
@@ -132,7 +110,7 @@ fn the_files_of_a_folder_are_found_whatever_the_case_of_their_names() {
 
 #[test]
 fn a_folder_of_hh_has_one_file_for_each_part() {
-    let dir = fresh_dir("hh");
+    let dir = fresh_dir("rejects-hh");
     let base = dir.join("hh/helpful-base");
     fs::create_dir_all(&base).unwrap();
     let line = "--hh hh --subset helpful-base --rm 50% --dev 0 --json --out";
@@ -180,7 +158,7 @@ fn a_folder_of_hh_has_one_file_for_each_part() {
 
 #[test]
 fn a_score_that_is_missing_does_not_make_the_other_one_unknown() {
-    let dir = fresh_dir("one-score");
+    let dir = fresh_dir("rejects-one-score");
     for (i, scores) in [
         r#""score_chosen": NaN, "score_rejected": 1"#,
         r#""score_chosen": null, "score_rejected": 1"#,
@@ -200,7 +178,7 @@ fn a_score_that_is_missing_does_not_make_the_other_one_unknown() {
 
 #[test]
 fn something_else_in_place_of_a_file_is_named() {
-    let dir = fresh_dir("stand-in");
+    let dir = fresh_dir("rejects-stand-in");
     let hdf5 = [&[0; 512][..], b"\x89HDF\r\n\x1a\n"].concat();
     for (bytes, expected) in [
         (
@@ -227,7 +205,7 @@ fn something_else_in_place_of_a_file_is_named() {
 
 #[test]
 fn rejects_are_written_even_if_nothing_is_left() {
-    let dir = fresh_dir("nothing-left");
+    let dir = fresh_dir("rejects-nothing-left");
     let shareless = |i| json!({"conversations": [{"from": "human", "value": i}], "score": 1});
     let same = json!({"prompt": "a?", "chosen": "x", "rejected": "x"});
     write(&dir, "t.jsonl", (0..20).map(shareless).chain([same]));
@@ -258,7 +236,7 @@ fn rejects_are_written_even_if_nothing_is_left() {
 
 #[test]
 fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
-    let dir = fresh_dir("lists");
+    let dir = fresh_dir("rejects-lists");
     write(&dir, "good.jsonl", (0..4).map(good));
     write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
     let run = |train: &str, out: &str| {
@@ -313,7 +291,7 @@ fn only_a_list_of_rejects_of_its_own_is_replaced_or_removed() {
 #[cfg(unix)]
 #[test]
 fn an_input_is_never_at_the_path_of_the_rejects() {
-    let dir = fresh_dir("input-at-list");
+    let dir = fresh_dir("rejects-input-at-list");
     write(&dir, "bad.jsonl", [json!({"chosen": 1, "rejected": 2})]);
     write(&dir, "good.jsonl", (0..4).map(good));
     let line = "--train good.jsonl --rm 100% --dev 0 --out first";
@@ -343,7 +321,7 @@ fn an_input_is_never_at_the_path_of_the_rejects() {
 
 #[test]
 fn more_than_a_fifth_rejected_is_a_warning() {
-    let dir = fresh_dir("a-fifth");
+    let dir = fresh_dir("rejects-a-fifth");
     let bad = || json!({"prompt": "a?", "chosen": "x", "rejected": null});
     for (n_bad, warned) in [(2, false), (3, true)] {
         let of_both = (0..n_bad).map(|_| bad()).chain((0..8).map(good));
@@ -372,7 +350,7 @@ fn asked(before: &Value, chosen: &str) -> Value {
 
 #[test]
 fn two_personas_are_two_queries() {
-    let dir = fresh_dir("system");
+    let dir = fresh_dir("rejects-system");
     let who = |system: Value| json!([{"role": "system", "content": system}, {"role": "user", "content": "Who?"}]);
     let rows_of = [
         asked(&who(json!("You are a pirate.")), "Arr."),
@@ -398,7 +376,7 @@ fn two_personas_are_two_queries() {
 
 #[test]
 fn what_no_table_carries_is_counted_and_never_mixed() {
-    let dir = fresh_dir("tools");
+    let dir = fresh_dir("rejects-tools");
     let with = |tools: Value, question: &str, chosen: &str| {
         let mut row = asked(&json!([{"role": "user", "content": question}]), chosen);
         row["tools"] = tools;

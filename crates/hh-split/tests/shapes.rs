@@ -3,29 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod common;
+
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
-use apo_tables::{Pair, Query, Reader, Reject, Row};
+use apo_tables::{Pair, Query, Reject};
 use arrow_json::ReaderBuilder;
 use arrow_json::reader::infer_json_schema;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-/// Returns an empty folder of this test's own.
-fn fresh_dir(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shapes-{test}"));
-    let _ = fs::remove_dir_all(&dir); // absent on the first run
-    fs::create_dir_all(&dir).unwrap();
-    dir
-}
-
-fn rows<R: Row>(path: &Path) -> Vec<R> {
-    let rows = Reader::<R>::open(path).unwrap();
-    rows.map(Result::unwrap).collect()
-}
+use common::{fresh_dir, hh_split, rows};
 
 /// What became of a file of one row.
 #[derive(Debug)]
@@ -60,14 +51,9 @@ fn split_file(dir: &Path, name: &str) -> Split {
         let _ = fs::remove_dir_all(dir.join(left)); // absent where nothing was split
         let _ = fs::remove_file(dir.join(left));
     }
-    let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
-        .current_dir(dir)
-        .args(format!("--train {name} --rm 100% --dev 0 --out data").split(' '))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-    let (pairs, rejects) = match out.status.code() {
+    let line = format!("--train {name} --rm 100% --dev 0 --out data");
+    let (status, _, stderr) = hh_split(dir, &line);
+    let (pairs, rejects) = match status {
         Some(0) => ("data/train-pairs.parquet", "data/rejects.parquet"),
         Some(3) => ("", "data-rejects.parquet"),
         other => panic!("{other:?}: {stderr}"),
@@ -99,7 +85,7 @@ fn assistant(text: &str) -> Value {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn known_shapes_are_read_and_unused_fields_are_reported() {
-    let dir = fresh_dir("known");
+    let dir = fresh_dir("shapes-known");
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
     let messages = |answer: &str| json!([user("Why?"), assistant(answer)]);
     for (name, row, warning) in [
@@ -271,7 +257,7 @@ fn known_shapes_are_read_and_unused_fields_are_reported() {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn other_shapes_are_refused_by_name() {
-    let dir = fresh_dir("others");
+    let dir = fresh_dir("shapes-others");
     let answers = json!({"chosen": "Yes.", "rejected": "No."});
     let with = |more: Value| {
         let mut row = answers.clone();
@@ -533,7 +519,7 @@ fn other_shapes_are_refused_by_name() {
 
 #[test]
 fn columns_that_are_not_known_are_one_line_over_all_rows() {
-    let dir = fresh_dir("columns");
+    let dir = fresh_dir("shapes-columns");
     let row = |i: usize| {
         json!({"prompt": format!("Question {i}?"), "chosen": "Yes.", "rejected": "No.",
                "notes": "n", "rationale": "r", "source": "s", "n": i})
@@ -556,7 +542,7 @@ fn columns_that_are_not_known_are_one_line_over_all_rows() {
 
 #[test]
 fn prompts_that_another_program_rendered_are_rejected_by_the_name_of_its_format() {
-    let dir = fresh_dir("rendered");
+    let dir = fresh_dir("shapes-rendered");
     for (prompt, name) in [
         (
             "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n",
@@ -615,7 +601,7 @@ fn prompts_that_another_program_rendered_are_rejected_by_the_name_of_its_format(
 
 #[test]
 fn special_tokens_around_responses_are_removed_and_counted() {
-    let dir = fresh_dir("tokens");
+    let dir = fresh_dir("shapes-tokens");
     let dialogue = |answer: &str| format!("\n\nHuman: Why?\n\nAssistant: {answer}");
     for (row, chosen, expected) in [
         (
@@ -672,7 +658,7 @@ fn special_tokens_around_responses_are_removed_and_counted() {
 
 #[test]
 fn an_input_that_says_there_is_none_is_no_input() {
-    let dir = fresh_dir("noinput");
+    let dir = fresh_dir("shapes-noinput");
     for input in ["", "<noinput>", "<noInput>", "nan", "No input"] {
         let row =
             json!({"instruction": "Why?", "input": input, "chosen": "Yes.", "rejected": "No."});
@@ -683,7 +669,7 @@ fn an_input_that_says_there_is_none_is_no_input() {
 
 #[test]
 fn columns_and_subsets_have_the_names_that_the_user_says() {
-    let dir = fresh_dir("named");
+    let dir = fresh_dir("shapes-named");
     let row = |i: usize, kind: &str| {
         json!({"ask": format!("Question {i}?"), "better": "Yes.", "worse": "No.", "kind": kind,
                "prompt": "an id"})
@@ -733,7 +719,7 @@ fn columns_and_subsets_have_the_names_that_the_user_says() {
 
 #[test]
 fn queries_without_responses_are_dealt_like_those_of_pairs() {
-    let dir = fresh_dir("prompts");
+    let dir = fresh_dir("shapes-prompts");
     let lines = |rows: &mut dyn Iterator<Item = Value>| {
         let lines: Vec<String> = rows.map(|it| it.to_string()).collect();
         lines.join("\n")
@@ -785,7 +771,7 @@ fn queries_without_responses_are_dealt_like_those_of_pairs() {
 
 #[test]
 fn by_how_much_a_response_is_better_is_kept() {
-    let dir = fresh_dir("margins");
+    let dir = fresh_dir("shapes-margins");
     let messages = |answer: &str| json!([user("Why?"), assistant(answer)]);
     let ends = json!({"chosen": messages("Yes."), "rejected": messages("No.")});
     let with = |more: Value| {

@@ -3,26 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use apo_tables::{Pair, Query, Reader, Reject, Row};
+use apo_tables::{Pair, Query, Reject};
 use serde_json::{Value, json};
+
+use common::{fresh_dir, hh_split, rows};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
 
 fn json_of(path: &str) -> Value {
     let text = fs::read_to_string(Path::new(FIXTURES).join(path)).unwrap();
     serde_json::from_str(&text).unwrap()
-}
-
-/// Returns an empty folder of this test's own.
-fn fresh_dir(test: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tools-{test}"));
-    let _ = fs::remove_dir_all(&dir); // absent on the first run
-    fs::create_dir_all(&dir).unwrap();
-    dir
 }
 
 /// Writes the small files of a model with a chat template.
@@ -38,21 +33,9 @@ fn model(dir: &Path, template: &str) {
 }
 
 /// Runs the stage: its exit status and what it said.
-fn hh_split(dir: &Path, args: &str) -> (Option<i32>, String) {
-    let out = Command::new(env!("CARGO_BIN_EXE_hh-split"))
-        .current_dir(dir)
-        .args(args.split_whitespace())
-        .args("--rm 100% --dev 0".split(' '))
-        .stdin(Stdio::null())
-        .output()
-        .expect("cargo has built the binary");
-    let told = [&out.stdout[..], &out.stderr].concat();
-    (out.status.code(), String::from_utf8(told).unwrap())
-}
-
-fn rows<R: Row>(path: &Path) -> Vec<R> {
-    let rows = Reader::<R>::open(path).unwrap();
-    rows.map(Result::unwrap).collect()
+fn split(dir: &Path, args: &str) -> (Option<i32>, String) {
+    let (status, result, told) = hh_split(dir, &format!("{args} --rm 100% --dev 0"));
+    (status, result + &told)
 }
 
 fn write_rows(path: PathBuf, rows: &[Value]) {
@@ -93,14 +76,14 @@ fn outcome(dir: &Path) -> Result<String, String> {
 
 #[test]
 fn a_tools_results_are_kept_where_the_models_template_renders_them() {
-    let dir = fresh_dir("families");
+    let dir = fresh_dir("tools-families");
     let all = json_of("templates/templates.json");
     write_rows(dir.join("t.jsonl"), &pairs(&all["called"]));
     let (mut kept, mut refused, mut left_out) = (0, 0, 0);
     for family in all["families"].as_array().unwrap() {
         let name = family["name"].as_str().unwrap();
         model(&dir.join("model"), family["template"].as_str().unwrap());
-        let (status, told) = hh_split(
+        let (status, told) = split(
             &dir,
             "--train t.jsonl --tools-for model --out data --overwrite",
         );
@@ -142,10 +125,10 @@ fn a_tools_results_are_kept_where_the_models_template_renders_them() {
 
 #[test]
 fn without_a_model_they_are_rejected_and_the_reason_says_what_to_do() {
-    let dir = fresh_dir("none");
+    let dir = fresh_dir("tools-none");
     let called = &json_of("templates/templates.json")["called"];
     write_rows(dir.join("t.jsonl"), &pairs(called));
-    let (status, told) = hh_split(&dir, "--train t.jsonl --out data");
+    let (status, told) = split(&dir, "--train t.jsonl --out data");
     assert_eq!(status, Some(0), "{told}");
     assert!(told.contains("tool_turn"), "{told}");
     let detail = outcome(&dir).unwrap_err();
@@ -156,19 +139,19 @@ fn without_a_model_they_are_rejected_and_the_reason_says_what_to_do() {
         &dir.join("model"),
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
     );
-    let (status, told) = hh_split(&dir, "--prompts q.jsonl --tools-for model --out queries");
+    let (status, told) = split(&dir, "--prompts q.jsonl --tools-for model --out queries");
     assert_eq!(status, Some(0), "{told}");
     assert_eq!(
         rows::<Query>(&dir.join("queries/rm-queries.parquet")).len(),
         1
     );
-    let (status, told) = hh_split(&dir, "--prompts q.jsonl --out none");
+    let (status, told) = split(&dir, "--prompts q.jsonl --out none");
     assert_eq!(status, Some(3), "{told}");
 }
 
 #[test]
 fn calls_in_fields_and_results_without_a_call_are_rejected_by_name() {
-    let dir = fresh_dir("calls");
+    let dir = fresh_dir("tools-calls");
     model(
         &dir.join("model"),
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
@@ -197,7 +180,7 @@ fn calls_in_fields_and_results_without_a_call_are_rejected_by_name() {
         ),
     ] {
         write_rows(dir.join("t.jsonl"), &pairs(&messages));
-        let (status, told) = hh_split(
+        let (status, told) = split(
             &dir,
             "--train t.jsonl --tools-for model --out data --overwrite",
         );
@@ -209,17 +192,17 @@ fn calls_in_fields_and_results_without_a_call_are_rejected_by_name() {
 
 #[test]
 fn a_split_depends_on_the_template_and_a_model_without_one_is_refused() {
-    let dir = fresh_dir("model");
+    let dir = fresh_dir("tools-model");
     let called = &json_of("templates/templates.json")["called"];
     write_rows(dir.join("t.jsonl"), &pairs(called));
     let line = "--train t.jsonl --tools-for model --out data";
     let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
     model(&dir.join("model"), template);
-    assert_eq!(hh_split(&dir, line).0, Some(0));
-    let (status, told) = hh_split(&dir, line);
+    assert_eq!(split(&dir, line).0, Some(0));
+    let (status, told) = split(&dir, line);
     assert!(status == Some(0) && told.contains("up to date"), "{told}");
     model(&dir.join("model"), &format!("{template}."));
-    let (status, told) = hh_split(&dir, line);
+    let (status, told) = split(&dir, line);
     assert!(
         status == Some(4) && told.contains("chat-template"),
         "{status:?} {told}"
@@ -229,14 +212,14 @@ fn a_split_depends_on_the_template_and_a_model_without_one_is_refused() {
         if template.is_empty() {
             fs::remove_file(dir.join("model/chat_template.jinja")).unwrap();
         }
-        let (status, told) = hh_split(&dir, "--train t.jsonl --tools-for model --out other");
+        let (status, told) = split(&dir, "--train t.jsonl --tools-for model --out other");
         assert_eq!(status, Some(3), "{told}");
         assert!(
             told.contains(expected) && !dir.join("other").exists(),
             "{told}"
         );
     }
-    let (status, told) = hh_split(&dir, "--train t.jsonl --tools-for nowhere --out other");
+    let (status, told) = split(&dir, "--train t.jsonl --tools-for nowhere --out other");
     assert_eq!(status, Some(3), "{told}");
     assert!(told.contains("nowhere"), "{told}");
 }
